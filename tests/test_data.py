@@ -122,6 +122,13 @@ def test_an_image_that_a_table_gives_two_classes_is_refused(tmp_path):
         DataSet.open(tmp_path)
 
 
+def test_a_table_of_nuclei_gives_no_class_to_their_image(tmp_path):
+    io.write_image(tmp_path / "images" / "a.tif", image_of(0))
+    table = "image,frame,label,score,class\na,,1,0.9,interphase\na,,2,0.3,mitosis\n"
+    (tmp_path / "objects.csv").write_text(table)
+    assert DataSet.open(tmp_path)[0].class_name is None
+
+
 def test_two_classes_may_have_images_of_one_name(tmp_path):
     for name in ("G1", "S"):
         io.write_image(tmp_path / "images" / name / "001.tif", image_of(0))

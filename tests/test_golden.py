@@ -26,6 +26,16 @@ def is_same_machine(golden: dict) -> bool:
     return golden["fingerprint"] == training.fingerprint()
 
 
+def number_anew(label: np.ndarray) -> np.ndarray:
+    """Labels numbered in the order of their first pixels: which number is whose has changed once,
+    when regions began to be split by persistence.
+    """
+    names, first, place = np.unique(label, return_index=True, return_inverse=True)
+    rank = np.empty(len(names), int)
+    rank[np.argsort(np.where(names > 0, first, -1), kind="stable")] = np.arange(len(names))
+    return rank[place].reshape(label.shape)
+
+
 @pytest.fixture(scope="module")
 def documents(tmp_path_factory) -> dict:
     """Exit code and document of every command of the pipeline."""
@@ -49,7 +59,8 @@ def test_a_model_of_an_older_version_predicts_the_same(name):
         np.testing.assert_array_equal(found["classes"], golden["classes"])
     key = "labels" if "labels" in golden else "image"
     if is_same_machine(TRAINED):
-        np.testing.assert_array_equal(found[key], golden[key])
+        same = number_anew if key == "labels" and "classes" not in golden else np.asarray
+        np.testing.assert_array_equal(same(found[key]), same(golden[key]))
     elif key == "image":
         near_zero = 1e-6 * np.abs(golden[key]).max()
         np.testing.assert_allclose(found[key], golden[key], rtol=5e-3, atol=near_zero)

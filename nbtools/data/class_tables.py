@@ -13,6 +13,7 @@ from nbtools.errors import UserError
 
 NAMES = ("name", "image", "filename", "file_name", "file", "image_name", "slice")
 CLASSES = ("class", "category", "label")
+OF_NUCLEI = {"label", "class"}  # columns of a table that lists the nuclei of images
 NO_CATEGORY = ("", "folder", "comment", "roi", "index", "mean", "min", "max", "area")
 
 
@@ -38,6 +39,8 @@ def find_classes(rows: Sequence[dict[str, str]]) -> tuple[list[dict[str, str]], 
     columns = {key.casefold(): key for key in rows[0]}
     if "roi" in columns and any(row[columns["roi"]] for row in rows):
         return [], "its rows are single ROIs; give a class per image, or classes/NAME.csv"
+    if OF_NUCLEI <= columns.keys():
+        return [], "its rows are single nuclei; give a class per image, or classes/NAME.csv"
     name = next((columns[n] for n in NAMES if n in columns), None)
     if name is None:
         return [], "a table without a column called name"

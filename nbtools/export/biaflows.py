@@ -21,6 +21,7 @@ from nbtools.config import Declaration
 from nbtools.errors import UserError
 from nbtools.export.model_card import ModelCard
 from nbtools.methods.method import Method
+from nbtools.results import Labels
 
 SCHEMA = "cytomine-0.1"
 DESCRIPTOR, WRAPPER, MODEL = "descriptor.json", "wrapper.py", "model"
@@ -75,7 +76,7 @@ def write_workflow(method: Method, folder: Path, *, card: ModelCard | None = Non
     ------
     UserError : the method segments nothing.
     """
-    if method.task.name != "instances":
+    if Labels not in method.task.results:
         raise UserError(
             "A workflow of BIAFLOWS is written for methods that segment nuclei.",
             f"{method.name}, a method for {method.task.name}",
