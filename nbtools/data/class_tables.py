@@ -39,7 +39,7 @@ def find_classes(rows: Sequence[dict[str, str]]) -> tuple[list[dict[str, str]], 
     columns = {key.casefold(): key for key in rows[0]}
     if "roi" in columns and any(row[columns["roi"]] for row in rows):
         return [], "its rows are single ROIs; give a class per image, or classes/NAME.csv"
-    if OF_NUCLEI <= columns.keys():
+    if columns.keys() >= OF_NUCLEI:
         return [], "its rows are single nuclei; give a class per image, or classes/NAME.csv"
     name = next((columns[n] for n in NAMES if n in columns), None)
     if name is None:
