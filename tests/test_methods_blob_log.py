@@ -1,10 +1,13 @@
 """The classical detector: exposure, polarity and pixel size change nothing; noise is no nucleus."""
 
+import json
+
 import numpy as np
 import pytest
 from skimage.feature import blob_log
 
-from nbtools import data, methods, tasks, training
+from nbtools import data, io, methods, tasks, training
+from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.metrics import detection
 from nbtools.results import Labels
@@ -55,6 +58,29 @@ def test_a_volume_is_measured_in_the_unit_of_its_pixel_size():
     found = find(Image(pixels, "ZYX", (1.5, 0.5, 0.5)))
     hits = detection.match_points(centres / [3, 1, 1], found, gate=1.0)[0]
     assert len(hits) == len(found) == 3
+
+
+def test_a_diameter_in_micrometres_is_that_of_the_blobs():
+    image, method = make_image(), methods.get("blob_log")()
+    sized = image.replace(spacing=(0.5, 0.5))
+    found = method.predict(sized, diameter=7.0, raw=True)
+    wanted = methods.get("blob_log")(diameter=14.0).predict(sized, raw=True)
+    np.testing.assert_array_equal(found.points.coordinates, wanted.points.coordinates)
+    assert count_hits(found.points.coordinates) == (5, 5)
+    assert len(method.predict(sized, diameter=60.0).points.coordinates) < 5
+    assert method.settings.diameter is None  # of this prediction alone
+    with pytest.raises(UserError, match="needs the pixel size"):
+        method.predict(image, diameter=7.0)
+
+
+def test_a_diameter_is_taken_on_the_command_line(run, tmp_path):
+    io.write_image(tmp_path / "a.tif", make_image().replace(spacing=(0.5, 0.5)))
+    code, out, _ = run(
+        *("predict", "blob_log", tmp_path / "a.tif", "--diameter", 7, "--out", tmp_path / "found"),
+        "--json",
+    )
+    assert code == 0
+    assert json.loads(out)["images"][0]["nuclei"] == 5
 
 
 def test_training_chooses_the_size_and_the_threshold_on_images_with_labels():

@@ -84,13 +84,13 @@ def _find_wanted(image: Image, domain: Domain, diameter: float | None) -> tuple[
     return tuple(finest * s / min(domain.spacing) for s in domain.spacing)
 
 
-def _by_diameter(image: Image, domain: Domain, diameter: float) -> tuple[float, ...]:
-    if domain.nucleus_size is None:
-        raise UserError(
-            "The model must know the size of the nuclei it was trained on.",
-            "a model without it",
-            "Leave out --diameter.",
-        )
+def require_spacing(image: Image) -> tuple[float, ...]:
+    """The pixel size of an image whose nuclei have a given diameter; a UserError without one.
+
+    Parameters
+    ----------
+    image : to predict.
+    """
     if image.spacing is None:
         remedy = "Add --spacing Z,Y,X in µm, or give the diameter in pixels with --unit pixel."
         raise UserError(
@@ -98,6 +98,17 @@ def _by_diameter(image: Image, domain: Domain, diameter: float) -> tuple[float, 
             f"{image.name or 'image'} of unknown pixel size",
             remedy,
         )
+    return image.spacing
+
+
+def _by_diameter(image: Image, domain: Domain, diameter: float) -> tuple[float, ...]:
+    if domain.nucleus_size is None:
+        raise UserError(
+            "The model must know the size of the nuclei it was trained on.",
+            "a model without it",
+            "Leave out --diameter.",
+        )
+    require_spacing(image)
     ratio = np.array(domain.spacing or (1.0,) * domain.ndim)
     mean = float(np.exp(np.log(ratio).mean()))
     return tuple(float(r) * diameter / domain.nucleus_size / mean for r in ratio)

@@ -8,6 +8,7 @@ so that a threshold means the same whatever the exposure; what noise alone can m
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,6 +24,7 @@ from nbtools.data import DataSet, Sample
 from nbtools.geometry import centroids, equivalent_diameters
 from nbtools.image import Image
 from nbtools.inference.blocks import BlockNeeds, Place
+from nbtools.inference.rescaling import require_spacing
 from nbtools.io.stored import is_stored
 from nbtools.methods import large_blobs
 from nbtools.methods.large_blobs import BlobWork
@@ -37,6 +39,8 @@ from nbtools.targets.blobs import BlobTarget, measure_blobs
 from nbtools.targets.peaks import find_peaks
 
 if TYPE_CHECKING:
+    from nbtools.inference import Forecast
+    from nbtools.methods.method import Prediction
     from nbtools.training.settings import History, TrainingPlan
 
 FIT_IMAGES = 24
@@ -85,6 +89,43 @@ class BlobLog(Untrained):
         if train.has("labels") or train.has("centres"):
             history.best = {"train_f1": self._choose(train, seed=plan.seed)}
         return history
+
+    def predict(
+        self,
+        image: Image,
+        *,
+        tile: tuple[int, ...] | None = None,
+        raw: bool = False,
+        diameter: float | None = None,
+    ) -> Prediction:
+        """Predict an image; a diameter says which blobs are looked for where no training has.
+
+        Parameters
+        ----------
+        image, tile, raw : as for every method.
+        diameter : of the nuclei of the image, in the unit of its spacing.
+
+        Raises
+        ------
+        UserError : a diameter, and an image of unknown pixel size.
+        """
+        if diameter is None or self.domain.nucleus_size is not None:
+            return super().predict(image, tile=tile, raw=raw, diameter=diameter)
+        image, sized = self.as_image(image), copy.copy(self)
+        finest = min(self.domain.spacing or require_spacing(image))
+        sized.settings = self.settings.replace(diameter=diameter / finest)
+        return super(BlobLog, sized).predict(image, tile=tile, raw=raw)
+
+    def forecast(
+        self,
+        image: Image,
+        *,
+        tile: tuple[int, ...] | None = None,
+        diameter: float | None = None,
+    ) -> Forecast | None:
+        """As for every method; a diameter resamples no image where training has said no size."""
+        known = diameter if self.domain.nucleus_size is not None else None
+        return super().forecast(image, tile=tile, diameter=known)
 
     def infer(self, pixels: np.ndarray, *, tile: tuple[int, ...] | None = None) -> np.ndarray:
         """Measure the blobs of an image, which is looked at as a whole.
