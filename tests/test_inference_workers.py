@@ -173,7 +173,8 @@ def test_workers_that_memory_does_not_bear_are_refused(join):
     workers.DaskExecutor(None, local=False).limit(1e15)  # the memory of others is not known
 
 
-def test_a_scheduler_that_does_not_answer_is_named():
+def test_a_scheduler_that_does_not_answer_is_named(monkeypatch):
+    monkeypatch.setattr(workers, "ANSWER_SECONDS", 2.0)
     with (
         pytest.raises(UserError, match="tcp://127.0.0.1:9"),
         workers.open_executor(scheduler="tcp://127.0.0.1:9"),

@@ -28,6 +28,7 @@ SLURM = "slurm"
 TOGETHER = 1000  # blocks that are waited for at once
 CHECK_SECONDS = 20.0  # after which it is looked whether workers are there
 START_SECONDS = 300.0  # in which a worker must come
+ANSWER_SECONDS = 30.0  # in which a scheduler must answer
 TIMEOUTS = ("distributed.comm.timeouts.connect", "distributed.comm.timeouts.tcp")
 ONE_THREAD = dict.fromkeys(
     (
@@ -334,7 +335,7 @@ def join_scheduler(address: str) -> object:
     """
     distributed = import_dask()
     try:
-        return distributed.Client(address, timeout=30)
+        return distributed.Client(address, timeout=ANSWER_SECONDS)
     except (OSError, ValueError) as error:
         raise UserError(
             "A scheduler must answer at its address.",
