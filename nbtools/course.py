@@ -9,7 +9,7 @@ import time
 import webbrowser
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
 
 from nbtools import io, lesson_page, runtime
@@ -116,7 +116,7 @@ def run_course(
     "figures", "error"}]}.
     """
     lessons, begin = find_lessons(only), time.monotonic()
-    folder = Path(out or f"runs/course-{time.strftime('%Y-%m-%d-%H%M%S')}").absolute()
+    folder = Path(out or name_folder("course")).absolute()
     io.require_new_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     glossary = find_folder("_lessons", "notebooks") / GLOSSARY
@@ -164,7 +164,7 @@ def start(
     the executed lesson, and the summary of the course where nbconvert is missing.
     """
     path = find_lessons([name])[0]
-    folder = Path(out or f"runs/start-{time.strftime('%Y-%m-%d-%H%M%S')}").absolute()
+    folder = Path(out or name_folder("start")).absolute()
     io.require_new_folder(folder)
     folder.mkdir(parents=True, exist_ok=True)
     say(f"Running {path.stem}: about half a minute on two processor cores …")
@@ -175,6 +175,18 @@ def start(
         page = folder / "index.html"
         io.write_text(page, write_summary([lesson], fast=False))
     return {"folder": str(folder), "page": str(page), **lesson.to_dict()}
+
+
+def name_folder(kind: str) -> Path:
+    """A folder for a run that begins now, which is not there yet; two may begin in one second.
+
+    Parameters
+    ----------
+    kind : how its name begins.
+    """
+    name = f"{kind}-{time.strftime('%Y-%m-%d-%H%M%S')}"
+    places = chain([name], (f"{name}-{number}" for number in count(2)))
+    return next(path for path in (Path("runs", place) for place in places) if not path.exists())
 
 
 def run_lesson(path: Path, folder: Path) -> Lesson:

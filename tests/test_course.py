@@ -126,6 +126,18 @@ def test_a_lesson_that_stops_says_so_and_still_becomes_a_page(lessons, tmp_path)
     assert "ZeroDivisionError" in (tmp_path / "start" / "01_bad.html").read_text("utf-8")
 
 
+def test_runs_that_begin_in_one_second_have_folders_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(course.time, "strftime", lambda _: "2026-01-01-120000")
+    names = []
+    for _ in range(3):
+        folder = course.name_folder("start")
+        folder.mkdir(parents=True)
+        names.append(folder.as_posix())
+    first = "runs/start-2026-01-01-120000"
+    assert names == [first, f"{first}-2", f"{first}-3"]
+
+
 def test_start_prints_where_the_page_is_when_there_is_no_screen(
     lessons, tmp_path, monkeypatch, run
 ):
