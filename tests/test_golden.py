@@ -19,6 +19,8 @@ TRAINED = json.loads((HERE / "training.json").read_text("utf-8"))
 WEIGHTS = json.loads((HERE / "weights.json").read_text("utf-8"))
 COMMANDS = json.loads((HERE / "cli.json").read_text("utf-8"))
 CASES = {training.name_case(*case): case for case in training.list_cases()}
+# its regions are split by persistence today: the same nuclei, numbered in another order
+RENUMBERED = {"forest_2D"}
 pytestmark = pytest.mark.usefixtures("step_by_step")
 
 
@@ -27,9 +29,7 @@ def is_same_machine(golden: dict) -> bool:
 
 
 def number_anew(label: np.ndarray) -> np.ndarray:
-    """Labels numbered in the order of their first pixels: which number is whose has changed once,
-    when regions began to be split by persistence.
-    """
+    """Labels numbered in the order of their first pixels."""
     names, first, place = np.unique(label, return_index=True, return_inverse=True)
     rank = np.empty(len(names), int)
     rank[np.argsort(np.where(names > 0, first, -1), kind="stable")] = np.arange(len(names))
@@ -59,7 +59,7 @@ def test_a_model_of_an_older_version_predicts_the_same(name):
         np.testing.assert_array_equal(found["classes"], golden["classes"])
     key = "labels" if "labels" in golden else "image"
     if is_same_machine(TRAINED):
-        same = number_anew if key == "labels" and "classes" not in golden else np.asarray
+        same = number_anew if name in RENUMBERED else np.asarray
         np.testing.assert_array_equal(same(found[key]), same(golden[key]))
     elif key == "image":
         near_zero = 1e-6 * np.abs(golden[key]).max()

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from lesson_states import SOURCES, find_state
+from lesson_states import SOURCES, find_state, read_tables
 
 from nbtools import simulate
 
@@ -50,13 +50,6 @@ def test_14_a_forgiving_loss_gives_way_25_times():
     assert ratio == pytest.approx(25, abs=0.5)
 
 
-def find_table(lesson: str) -> dict[str, float]:
-    """First and second cell of the rows of the tables in the text of a lesson."""
-    text = next(SOURCES.glob(f"{lesson}_*.py")).read_text("utf-8")
-    rows = [line[4:].split(" | ") for line in text.splitlines() if line.startswith("# | ")]
-    return {row[0]: float(row[1].strip("| ")) for row in rows if row[1].strip("| ")[0].isdigit()}
-
-
 def read_results(name: str) -> list[dict]:
     path = SOURCES.parents[1] / "benchmarks" / "results" / f"{name}.json"
     return json.loads(path.read_text("utf-8"))["rows"]
@@ -84,7 +77,8 @@ def test_14_the_table_of_ways_is_what_was_measured():
         "noise of 20, 10 labelled images": "n20, 10 labels, alone",
         "the same, and 366 without labels, *DenoiSeg*": "n20, 10 labels, denoiseg",
     }
-    told = find_table("14")
+    [table] = read_tables("14")
+    told = {name: row["AP"] for name, row in table.items()}
     assert names.keys() <= told.keys()
     assert {n: told[n] for n in names} == {n: round(rows[r]["ap50"], 2) for n, r in names.items()}
     apart = {
@@ -104,8 +98,8 @@ def test_14_the_table_of_ways_is_what_was_measured():
 def test_12_the_table_of_detectors_is_what_was_measured():
     rows = [row for row in read_results("points") if row["part"] == "test"]
     found = {row["name"]: round(row["f1"], 2) for row in rows}
-    told = {name.split("`")[1]: value for name, value in find_table("12").items() if "`" in name}
-    assert {name: told[name] for name in found} == found
+    [table] = read_tables("12")
+    assert {name.split("`")[1]: row["F1"] for name, row in table.items()} == found
 
 
 def test_14_fifteen_labels_where_doubt_is_do_as_much_as_thirty_at_random():

@@ -12,7 +12,7 @@ from nbtools import data, methods, tasks, training
 from nbtools.errors import UserError
 from nbtools.image import Image
 from nbtools.inference import FixedTile
-from nbtools.methods import keras_method, registry
+from nbtools.methods import registry
 from nbtools.metrics import restoration
 from nbtools.results import Boxes, Classes, ClassMap, Grid, Labels, Points, Restored, Result
 
@@ -25,9 +25,8 @@ TRAINED = [(r.name, d) for r in ROWS.values() for d in r.dims if r.trained]
 
 @pytest.fixture(autouse=True)
 def known_probes(monkeypatch):
-    """The probes stand in the table, as every method does; one batch is enough to validate by."""
+    """The probes stand in the table, as every method does."""
     monkeypatch.setattr(registry, "ROWS", tuple(ROWS.values()))
-    monkeypatch.setattr(keras_method, "BATCHES", 1)
 
 
 pytestmark = pytest.mark.usefixtures("step_by_step")
