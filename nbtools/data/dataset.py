@@ -160,9 +160,12 @@ class DataSet(Sequence):
         return (self.reader.sample(e) for e in self.entries)
 
     def __repr__(self) -> str:
+        return f"DataSet({self.name!r}, {self.describe_content()})"
+
+    def describe_content(self) -> str:
+        """Number of images, and the partners that they have, in words."""
         kinds = ", ".join(k for k in KINDS if self.has(k))
-        partners = f" with {kinds}" if kinds else ""
-        return f"DataSet({self.name!r}, {len(self)} images{partners})"
+        return f"{len(self)} images" + (f" with {kinds}" if kinds else "")
 
     def image(self, index: int) -> Image:
         """The image of a sample alone: its partners are not read, and may be missing or broken."""

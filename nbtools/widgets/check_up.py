@@ -20,6 +20,7 @@ from nbtools.widgets.common import (
     format_note,
     make_button,
     make_html,
+    note_data_set,
     with_class,
 )
 from nbtools.widgets.picker import DataPicker, pick_data
@@ -80,11 +81,7 @@ class CheckUp(ipywidgets.VBox):
             "nb-check-fewer",
         )
         self.status = make_html("nb-check-status")
-        first = (
-            [self.picker]
-            if self.picker is not None
-            else [ipywidgets.HTML(format_note(f"Data set: {dataset!r}"))]
-        )
+        first = [self.picker] if self.picker is not None else [note_data_set(dataset)]
         parts = [self.run, self.table, self.pictures, self.copy, self.allow_fewer, self.repair]
         super().__init__([*first, *parts, self.status])
         self.add_class("nb-check")

@@ -10,6 +10,7 @@ import ipywidgets
 import numpy as np
 
 from nbtools.config import Declaration
+from nbtools.data import DataSet
 from nbtools.image import Image
 
 # as wide as its words: in a column, a button would be as wide as the page
@@ -27,6 +28,11 @@ def format_error(error: Exception) -> str:
 def format_note(text: str) -> str:
     """Format a text as one line of HTML, in the colour of the page, light or dark."""
     return f"<div style='opacity:0.85;padding:2px 8px;line-height:1.35'>{escape(text)}</div>"
+
+
+def note_data_set(dataset: DataSet) -> ipywidgets.HTML:
+    """One line that names a data set and says what it holds."""
+    return ipywidgets.HTML(format_note(f"Data set {dataset.name}: {dataset.describe_content()}"))
 
 
 def shorten_range(declared: Declaration) -> str:

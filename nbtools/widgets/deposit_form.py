@@ -19,6 +19,7 @@ from nbtools.widgets.common import (
     format_note,
     make_button,
     make_html,
+    note_data_set,
     with_class,
 )
 
@@ -80,7 +81,7 @@ class DepositForm(ipywidgets.VBox):
             field.observe(lambda _: self._update(), "value")
         own = [self.keep] if self._may_keep() else []
         parts = [*self._list_rows(), self.progress, self.out, *own, self.button, self.status]
-        super().__init__([ipywidgets.HTML(format_note(f"Data set: {dataset!r}")), *parts])
+        super().__init__([note_data_set(dataset), *parts])
         self.add_class("nb-deposit")
         self._update()
 
@@ -130,7 +131,7 @@ class DepositForm(ipywidgets.VBox):
         for heading, keys in rembi.QUESTIONS.items():
             fields = [self.fields[key] for key in keys if key in self.fields]
             told = [key for key in keys if key not in self.fields]
-            words = f" <span style='opacity:0.85'>(told: {', '.join(told)})</span>" if told else ""
+            words = f" <span style='opacity:0.85'>(known: {', '.join(told)})</span>" if told else ""
             rows += [ipywidgets.HTML(f"<b>{escape(heading)}</b>{words}"), *fields]
         return rows
 
